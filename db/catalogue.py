@@ -6,6 +6,9 @@ from uuid import UUID
 
 from db.connection import Row, Unit
 
+QUEUES = ("media", "gpu", "io")
+"""Files that must be decoded; models; everything that mostly waits for others."""
+
 SEEN_SECONDS = 15
 """A worker, model or definition not seen for this long counts as gone."""
 
@@ -149,12 +152,14 @@ with capacity as (
   from (
     select t.id, t.queue, t.created_at, r.premium, coalesce(b.n, 0) + row_number() over (
       partition by t.queue, t.workspace_id order by t.created_at, t.id) as turn
-    from stages t join runs r on r.id = t.run_id left join busy b using (queue, workspace_id)
+    from stages t join runs r on r.id = t.run_id
+    left join busy b on b.queue = t.queue and b.workspace_id = t.workspace_id
     where t.status = 'READY' and (t.not_before is null or t.not_before <= now())
       and (t.dispatched_at is null or t.dispatched_at <= now() - make_interval(secs => $2))
   ) s
 )
-update stages set dispatched_at = now() from waiting
+update stages set dispatched_at = now()
+from waiting
 join capacity using (queue)
 left join (select queue, sum(n) as n from busy group by queue) taken using (queue)
 where stages.id = waiting.id and waiting.place <= capacity.room - coalesce(taken.n, 0)
@@ -169,5 +174,5 @@ async def dispatch(unit: Unit, forgotten_after: float) -> list[Row]:
 
 
 async def undispatch(unit: Unit, ids: Sequence[UUID]) -> None:
-    """The broker did not take these keys; pick them again at once."""
+    """Nobody will take these keys from the broker; pick them again at once."""
     await unit.execute("update stages set dispatched_at = null where id = any ($1::uuid[])", ids)

@@ -27,10 +27,10 @@ PROGRESS = """
 with moved as (
   update stages set done = $3, total = $4 where id = $1 and fence = $2 and status = 'RUNNING' returning *
 )
-select pg_notify('events', 'p' || jsonb_build_object(
+select pg_notify('events', 'p'::text || jsonb_build_object(
   'topics', $5::jsonb, 'type', $6::text, 'version', $7::int, 'at', now(),
   'workspace_id', workspace_id, 'media_id', media_id, 'run_id', run_id, 'payload', $8::jsonb,
-  'image', jsonb_build_object('stage', to_jsonb(moved) - 'result' - 'reason'))) from moved
+  'image', jsonb_build_object('stage', to_jsonb(moved) - 'result'))::text) from moved
 """
 
 
