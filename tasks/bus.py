@@ -64,7 +64,7 @@ from events e where seq > $1 order by seq limit $2
 """
 
 STRAY = """
-select id from events where seq is null and at < now() - interval '1 second' order by id limit $1
+select id from events where seq is null and at <= now() - make_interval(secs => $2) order by id limit $1
 """
 
 
@@ -98,13 +98,15 @@ class Relay:
         self._wake.set()
 
     async def _relay(self) -> None:
+        # What was committed while nobody listened comes before anything heard from now on.
+        await self._sweep(0.0)
         await self._publish()
         while True:
             try:
                 async with asyncio.timeout(1.0):
                     await self._wake.wait()
             except TimeoutError:
-                await self._sweep()
+                await self._sweep(1.0)
                 continue
             self._wake.clear()
             heard = list(self._heard)
@@ -117,11 +119,13 @@ class Relay:
                 else:
                     await self._publish_progress([orjson.loads(payload[1:]) for payload in group])
 
-    async def _sweep(self) -> None:
-        """Events whose notice went to nobody, while there was no leader."""
-        async with self.database.unit_of_work() as unit:
-            strays = await unit.rows(STRAY, BATCH)
-        if strays:
+    async def _sweep(self, age: float) -> None:
+        """Events older than `age` seconds whose notice went to nobody, in the order they were written."""
+        while True:
+            async with self.database.unit_of_work() as unit:
+                strays = await unit.rows(STRAY, BATCH, age)
+            if not strays:
+                return
             await self._number([str(row["id"]) for row in strays])
             await self._publish()
 

@@ -195,6 +195,7 @@ class Worker:
     async def _perform(self, held: Claim, scratch: Path) -> Outcome:
         media, left = await patiently(partial(self._read, held))
         stage = self.tools.stages[held.name]
+        reporter = Reporter(self.tools.database, held)
         work = Work(
             claim=held,
             scratch=scratch,
@@ -203,9 +204,10 @@ class Worker:
             models=self.tools.models,
             limits=self.tools.limits,
             left=left,
-            progress=Reporter(self.tools.database, held).tell,
+            progress=reporter.tell,
         )
         result = await stage.run(work, media)
+        await reporter.complete()
         writes = [*result.writes]
         if held.name == FIRST:
             writes.append(partial(self._expand, held, media.id))
@@ -329,12 +331,20 @@ class Reporter:
         self._database = database
         self._held = held
         self._told = 0.0
+        self._last: tuple[int, int | None] = (0, None)
+
+    async def complete(self) -> None:
+        """Says once that all is done, so that every stage that succeeds is seen to move."""
+        done, total = self._last
+        whole = max(1, done) if total is None else total
+        await self.tell(whole, whole)
 
     async def tell(self, done: int, total: int | None = None, model: str | None = None) -> None:
         """Progress is worth nothing if it fails the work, so a Postgres that is away is ignored."""
         now = asyncio.get_running_loop().time()
-        if now - self._told < PROGRESS_SECONDS and done != total:
+        if (now - self._told < PROGRESS_SECONDS and done != total) or (done, total) == self._last:
             return
+        self._last = (done, total)
         self._told = now
         held = self._held
         event = AnalysisProgress(
