@@ -65,6 +65,9 @@ class ObjectStore(Protocol):
     def read_url(self, key: str, now: float | None = None) -> str:
         """A link to the object that holds for one to two hours and is the same within the hour."""
 
+    async def sweep(self, older_than_seconds: float) -> None:
+        """Removes what was begun and not finished, and has not changed for so long."""
+
     async def open_upload(self, upload_id: str, size_bytes: int, part_bytes: int) -> Upload:
         """Begins an upload; InvalidInput for impossible sizes, InsufficientStorage."""
 

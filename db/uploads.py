@@ -42,11 +42,11 @@ def plan(
         )
     mime_type = content_type.partition(";")[0].strip().lower()
     if not CONTENT_TYPE.fullmatch(mime_type):
-        raise UnsupportedMedia("We take video/…, image/… and audio/… files.", ["content_type"])
+        raise UnsupportedMedia("We take video/…, image/… and audio/… files.", ["contentType"])
     if size_bytes < 1:
-        raise InvalidInput("A file has at least one byte.", ["size_bytes"])
+        raise InvalidInput("A file has at least one byte.", ["sizeBytes"])
     if size_bytes > limit:
-        raise TooLarge(f"A file has at most {limit} bytes.", ["size_bytes"])
+        raise TooLarge(f"A file has at most {limit} bytes.", ["sizeBytes"])
     if sha256 is not None and not SHA256.fullmatch(sha256.lower()):
         raise InvalidInput("A SHA-256 is 64 hex digits.", ["sha256"])
     return NewUpload(
@@ -93,18 +93,18 @@ async def lock(unit: Unit, upload_id: UUID) -> Row:
     """The upload, locked: whoever else completes it waits. NotFound."""
     upload = await unit.row("select * from uploads where id = $1 for update", upload_id)
     if upload is None:
-        raise NotFound("There is no such upload.", ["upload_id"])
+        raise NotFound("There is no such upload.", ["uploadId"])
     return upload
 
 
 def check_open(upload: Row) -> None:
     """Refuses an upload that can no longer be completed: Expired, Conflict, UnsupportedMedia."""
     if upload["status"] == "REJECTED":
-        raise UnsupportedMedia(upload["reason"], ["upload_id"])
+        raise UnsupportedMedia(upload["reason"], ["uploadId"])
     if upload["status"] == "EXPIRED" or upload["expires_at"] <= datetime.now(UTC):
-        raise Expired("This upload was not completed in time. Begin a new one.", ["upload_id"])
+        raise Expired("This upload was not completed in time. Begin a new one.", ["uploadId"])
     if upload["status"] != "WAITING":
-        raise Conflict(f"This upload is {upload['status']}.", ["upload_id"])
+        raise Conflict(f"This upload is {upload['status']}.", ["uploadId"])
 
 
 async def end(unit: Unit, upload_id: UUID, status: str, reason: str | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 from redis.asyncio import Redis
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -15,7 +16,7 @@ from db.accounts import Passwords
 from db.connection import Database, patiently
 from db.keyfile import master_key
 from db.local_store import LocalStore
-from graphql_api import media, metrics
+from graphql_api import graphiql, media, metrics
 from graphql_api.auth import Claims, TokenKeys
 from graphql_api.health import Health
 from graphql_api.service import Options as EndpointOptions
@@ -50,7 +51,9 @@ async def open_app(settings: "Settings") -> AsyncIterator[Starlette]:
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(hub.run)
         stack.callback(group.cancel_scope.cancel)
-        yield Starlette(routes=_routes(settings, database, redis, hub), exception_handlers={404: _not_found})
+        yield Starlette(
+            routes=_routes(settings, database, redis, hub), exception_handlers={HTTPException: _refused}
+        )
 
 
 def _routes(settings: "Settings", database: Database, redis: Redis, hub: Hub) -> list[BaseRoute]:
@@ -81,9 +84,10 @@ def _routes(settings: "Settings", database: Database, redis: Redis, hub: Hub) ->
         return PlainTextResponse(sdl())
 
     return [
-        Route("/graphql", endpoint, methods=["GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"]),
+        Route("/graphql", endpoint),
         WebSocketRoute("/graphql", endpoint),
         Route("/schema.graphql", schema),
+        *(graphiql.routes() if settings.development else ()),
         *media.routes(store),
         *health.routes,
         metrics.route(health),
@@ -101,6 +105,11 @@ def _options(settings: "Settings") -> Options:
     )
 
 
-async def _not_found(request: Request, _: Exception) -> Response:
-    error = {"message": f"There is nothing at {request.url.path}.", "extensions": {"code": "NOT_FOUND"}}
-    return JSONResponse({"errors": [error]}, 404)
+async def _refused(request: Request, error: Exception) -> Response:
+    """What Starlette refuses by itself, as JSON like everything else."""
+    assert isinstance(error, HTTPException)
+    found = error.status_code != 404
+    code = "INVALID_INPUT" if found else "NOT_FOUND"
+    message = error.detail if found else f"There is nothing at {request.url.path}."
+    body = {"errors": [{"message": message, "extensions": {"code": code}}]}
+    return JSONResponse(body, error.status_code, headers=error.headers)

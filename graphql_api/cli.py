@@ -123,6 +123,7 @@ async def _control(settings: Settings, _: argparse.Namespace, stop: asyncio.Even
         control = Control(
             settings.tasks,
             database,
+            open_store(settings),
             settings.database.direct,
             Redis.from_url(settings.redis.url, socket_connect_timeout=2, socket_timeout=5),
             KeyBroker(settings.redis.broker_url or settings.redis.url),

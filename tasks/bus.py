@@ -19,7 +19,6 @@ log = logging.getLogger("vidura.relay")
 
 ANNOUNCE = "vidura:head"
 BATCH = 500
-KEEP = "7 days"
 
 
 def channel(topic: str) -> str:
@@ -198,16 +197,3 @@ def encode(row: Row) -> bytes:
     names = ("type", "version", "at", "workspace_id", "media_id", "run_id", "payload", "image")
     # The driver's UUIDs are a subclass that orjson does not know.
     return orjson.dumps({name: row[name] for name in names}, default=str)
-
-
-async def forget(database: Database) -> None:
-    """Drops events older than a week; a cursor before them is answered with RESYNC."""
-    async with database.unit_of_work() as unit:
-        await unit.execute(
-            f"""
-            with gone as (
-              delete from events where at < now() - interval '{KEEP}' and seq is not null returning seq
-            )
-            update relay set kept_from = greatest(kept_from, coalesce((select max(seq) from gone), 0))
-            """
-        )

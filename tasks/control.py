@@ -12,9 +12,12 @@ from redis.asyncio import Redis
 
 from db import catalogue, stages
 from db.connection import AWAY, Database
+from db.errors import ViduraError
+from db.objects import ObjectStore
 from db.runs import READY_CHANNEL
 from tasks.broker import KeyBroker
-from tasks.bus import Relay, forget
+from tasks.bus import Relay
+from tasks.jobs import expire_uploads, forget_events
 
 if TYPE_CHECKING:
     from settings import Tasks
@@ -23,6 +26,8 @@ log = logging.getLogger("vidura.control")
 
 LEADER = 0x5649_4443
 """Advisory lock 'VIDC': its holder leads, the others stand by."""
+JOBS = (expire_uploads.run, forget_events.run)
+JOB_SECONDS = 3600.0
 UNCLAIMED_SECONDS = 5.0
 """A key not claimed for this long was lost with its Redis or its worker, and is sent again."""
 
@@ -33,6 +38,7 @@ class Control:
 
     options: "Tasks"
     database: Database
+    store: ObjectStore
     direct_url: str
     redis: Redis
     broker: KeyBroker
@@ -116,7 +122,11 @@ class Control:
                 log.warning("%d stages taken back", lost)
 
     async def _schedule(self) -> None:
-        """What happens by the clock."""
+        """What happens by the clock; a job that fails is tried again an hour later."""
         while True:
-            await forget(self.database)
-            await asyncio.sleep(3600)
+            for job in JOBS:
+                try:
+                    await job(self.database, self.store)
+                except (OSError, ViduraError):
+                    log.exception("a job failed")
+            await asyncio.sleep(JOB_SECONDS)

@@ -48,4 +48,9 @@ def test_processes_that_start_together_agree_on_one_secret(tmp_path: Path) -> No
 def test_a_configured_master_key_is_taken_as_it_is_and_nothing_is_written(tmp_path: Path) -> None:
     assert master_key("configured", tmp_path) == b"configured"
     assert list(tmp_path.iterdir()) == []
-    assert len(master_key("", tmp_path)) == 32
+
+
+def test_a_master_key_made_here_may_be_handed_on_as_text(tmp_path: Path) -> None:
+    made = master_key("", tmp_path)
+    assert len(bytes.fromhex(made.decode())) == 32
+    assert master_key(made.decode(), tmp_path / "elsewhere") == made

@@ -52,7 +52,12 @@ async def running(work: Database, services: Urls, *workers: Worker) -> AsyncIter
     stop = asyncio.Event()
     redis = Redis.from_url(services.redis)
     control = Control(
-        QUICK, work, as_role(services.database, "vidura_work"), redis, KeyBroker(services.redis)
+        QUICK,
+        work,
+        workers[0].tools.store,
+        as_role(services.database, "vidura_work"),
+        redis,
+        KeyBroker(services.redis),
     )
     leading = asyncio.create_task(control.run())
     taking = [asyncio.create_task(one.run(stop)) for one in workers]
