@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import asyncpg
 import orjson
 from pgvector.asyncpg import register_vector
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.context import TortoiseContext, _current_context
 from tortoise.exceptions import DBConnectionError
-from tortoise.transactions import in_transaction
 
 Answer = TypeVar("Answer")
 Row: TypeAlias = asyncpg.Record
@@ -53,6 +53,9 @@ class Viewer:
 
 ANONYMOUS = "//"
 
+ACQUIRE_SECONDS = 10.0
+"""How long a unit of work waits for a free connection before it says that Postgres is away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -83,16 +86,20 @@ class Unit:
 class Database:
     """A pool of connections of one role."""
 
-    def __init__(self, context: TortoiseContext) -> None:
+    def __init__(self, context: TortoiseContext, client: AsyncpgDBClient, pool: asyncpg.Pool) -> None:
         self._context = context
+        self._client = client
+        self._pool = pool
 
     @classmethod
     async def open(cls, url: str, *, size: int = 10, name: str = "vidura") -> "Database":
-        """Connects with the role named in `url`; raises DBConnectionError when nobody answers."""
+        """Connects with the role named in `url`; raises one of AWAY when nobody answers."""
         context = TortoiseContext()
         with context:
             await context.init(config=tortoise_config(url, size, name))
-        return cls(context)
+            client = cast("AsyncpgDBClient", context.db())
+            await client.create_connection(with_db=True)
+        return cls(context, client, client._pool)
 
     async def close(self) -> None:
         """Gives all connections back to Postgres."""
@@ -109,21 +116,23 @@ class Database:
         # `with context` would keep its token on the one shared object, which parallel tasks overwrite.
         token = _current_context.set(self._context)
         try:
-            async with self._transaction(viewer, reach) as unit:
-                yield unit
+            # Tortoise's own transactions never give back a connection on which BEGIN failed.
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction():
+                await connection.execute(
+                    "select set_config('app.viewer', $1, true), set_config('app.reach', $2, true)",
+                    viewer.scope if viewer else ANONYMOUS,
+                    ",".join(map(str, reach)),
+                )
+                yield Unit(_within(self._client, connection), connection)
         finally:
             _current_context.reset(token)
 
-    @asynccontextmanager
-    async def _transaction(self, viewer: Viewer | None, reach: Sequence[UUID]) -> AsyncIterator[Unit]:
-        async with in_transaction() as orm:
-            unit = Unit(orm, orm._connection)
-            await unit.execute(
-                "select set_config('app.viewer', $1, true), set_config('app.reach', $2, true)",
-                viewer.scope if viewer else ANONYMOUS,
-                ",".join(map(str, reach)),
-            )
-            yield unit
+
+def _within(client: AsyncpgDBClient, connection: asyncpg.Connection) -> BaseDBAsyncClient:
+    """The client for Tortoise's writes inside a transaction that is open already."""
+    orm = TransactionWrapper(client)
+    orm._connection = connection
+    return orm
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
@@ -163,6 +172,16 @@ def tortoise_config(url: str, size: int, name: str) -> dict[str, Any]:
     }
 
 
+def heed_cancellation() -> None:
+    """Raises CancelledError in a task that is being cancelled: drivers may turn it into an error of theirs.
+
+    To be called in every loop that goes on after an error.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def patiently(work: Callable[[], Awaitable[Answer]], seconds: float = 30.0) -> Answer:
     """Repeats `work` while Postgres is away, for at most `seconds`; `work` must be safe to repeat."""
     async with asyncio.timeout(seconds) as deadline:
@@ -170,6 +189,7 @@ async def patiently(work: Callable[[], Awaitable[Answer]], seconds: float = 30.0
             try:
                 return await work()
             except AWAY:
+                heed_cancellation()
                 if deadline.expired():
                     raise
                 await asyncio.sleep(0.25)

@@ -46,7 +46,7 @@ async def claim(unit: Unit, place: Place) -> dict[str, Any] | None:
         place.key,
     )
     if kept is None or kept["request_hash"] != place.digest:
-        raise IdempotencyMismatch("This idempotency key was used with other arguments.", ["idempotency_key"])
+        raise IdempotencyMismatch("This idempotency key was used with other arguments.", ["idempotencyKey"])
     answer: dict[str, Any] = kept["answer"]
     return answer
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from db.connection import Row, Unit, Viewer
+from db.errors import Conflict
 from db.events import MediaUpdated, MediaUploaded
 from db.models.fields import uuid7
 from db.models.media import Media
@@ -47,6 +48,13 @@ async def bytes_arrived(unit: Unit, media: Row, kind: str) -> None:
     await emit(unit, MediaUploaded(**about, kind=kind))
     # No status stands for "here, but not queued": the run that follows in this transaction sets the next.
     await unit.execute("update media set status = 'CANCELLED' where id = $1", media["id"])
+
+
+async def check_bytes(unit: Unit, media_id: UUID) -> None:
+    """Refuses an item whose file was refused: Conflict. (While bytes are on their way, its status says so.)"""
+    refused = "select status = 'FAILED' and latest_run_id is null from media where id = $1"
+    if await unit.value(refused, media_id):
+        raise Conflict("The item's file was refused. Upload another.", ["mediaId"])
 
 
 async def refuse(unit: Unit, media: Row) -> None:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from db.connection import AWAY, Database
+from db.connection import AWAY, Database, heed_cancellation
 from tasks.bus import ANNOUNCE, channel, encode, unframe
 
 log = logging.getLogger("vidura.hub")
@@ -127,6 +127,7 @@ class Hub:
                 async with Redis.from_url(self._url, socket_connect_timeout=2) as redis:
                     await self._listen(redis)
             except (RedisError, OSError) as error:
+                heed_cancellation()
                 log.warning("live events come from Postgres: Redis is away (%s)", type(error).__name__)
             finally:
                 self._pubsub = None

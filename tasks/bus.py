@@ -12,7 +12,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from db.connection import Database, Row
+from db.connection import Database, Row, heed_cancellation
 from db.outbox import CHANNEL
 
 log = logging.getLogger("vidura.relay")
@@ -156,6 +156,7 @@ class Relay:
                 await pipe.execute()
                 return
             except (RedisError, OSError) as error:
+                heed_cancellation()
                 log.warning("Redis is away (%s); %d events wait", type(error).__name__, len(batch))
                 await asyncio.sleep(0.25)
 
@@ -177,6 +178,7 @@ class Relay:
             try:
                 await self.redis.publish(ANNOUNCE, self._head)
             except (RedisError, OSError):
+                heed_cancellation()
                 log.debug("no announcement: Redis is away")
             await asyncio.sleep(1.0)
 

@@ -48,15 +48,25 @@ class Control:
     async def run(self) -> None:
         """Until cancelled; a Postgres that goes away only costs the leadership."""
         while True:
+            # A task of its own: a task group leaves marks of cancellation on the one it is in.
+            stint = asyncio.create_task(self._stint())
             try:
-                connection = await asyncpg.connect(self.direct_url, timeout=5)
-                try:
-                    await self._lead(connection)
-                finally:
-                    connection.terminate()
+                await asyncio.wait([stint])
+            finally:
+                stint.cancel()
+            try:
+                stint.result()
             except* AWAY as group:
                 log.warning("Postgres is away (%s)", group.exceptions[0])
             await asyncio.sleep(0.3)
+
+    async def _stint(self) -> None:
+        """One time of leading, with a connection of its own that holds the lock."""
+        connection = await asyncpg.connect(self.direct_url, timeout=5)
+        try:
+            await self._lead(connection)
+        finally:
+            connection.terminate()
 
     async def _lead(self, connection: asyncpg.Connection) -> None:
         while not await connection.fetchval("select pg_try_advisory_lock($1)", LEADER):  # noqa: ASYNC110

@@ -19,7 +19,7 @@ import asyncpg
 import dramatiq
 
 from db import catalogue, stages
-from db.connection import AWAY, Database, Unit, patiently
+from db.connection import AWAY, Database, Unit, heed_cancellation, patiently
 from db.errors import ViduraError
 from db.events import AnalysisProgress
 from db.models.fields import uuid7
@@ -131,6 +131,7 @@ class Worker:
                 finally:
                     alive.terminate()
             except AWAY as error:
+                heed_cancellation()
                 log.warning("Postgres is away (%s); checking in again", type(error).__name__)
                 await asyncio.sleep(0.3)
             except asyncio.CancelledError:
@@ -190,6 +191,7 @@ class Worker:
                     if not await stages.beat(unit, held, self.options.lease_seconds):
                         return
             except AWAY:
+                heed_cancellation()
                 log.warning("no beat for %s: Postgres is away", held.name)
 
     async def _perform(self, held: Claim, scratch: Path) -> Outcome:

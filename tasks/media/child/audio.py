@@ -57,6 +57,10 @@ def _write(media: Opened, stream: AudioStream, out: wave.Wave_write, limits: Lim
     )
 
 
+def _resampler() -> AudioResampler:
+    return AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+
+
 class _Sound:
     """The samples of one stream in order, with silence put in so that they stay on the media's clock."""
 
@@ -64,7 +68,8 @@ class _Sound:
         self.tally = Tally()
         self._media = media
         self._stream = stream
-        self._resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+        self._resampler = _resampler()
+        self._shape: tuple[int, str, str] | None = None
         self._position = 0
 
     def samples(self) -> Iterator[Samples]:
@@ -73,8 +78,17 @@ class _Sound:
             yield from self._silence(frame)
             # The clock is kept here; times that jump would have the resampler complain.
             frame.pts = None
-            yield from self._counted(self._resampler.resample(frame))
+            yield from self._resampled(frame)
         yield from self._counted(self._resampler.resample(None))
+
+    def _resampled(self, frame: AudioFrame) -> Iterator[Samples]:
+        shape = (frame.sample_rate, frame.layout.name, frame.format.name)
+        if self._shape not in (None, shape):
+            # A stream may change its rate or channels midway; a resampler may not.
+            yield from self._counted(self._resampler.resample(None))
+            self._resampler = _resampler()
+        self._shape = shape
+        yield from self._counted(self._resampler.resample(frame))
 
     def _silence(self, frame: AudioFrame) -> Iterator[Samples]:
         if frame.time is None:
