@@ -27,5 +27,5 @@ def configure(name: str) -> None:
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     structlog.contextvars.bind_contextvars(process=name)
-    for chatty in ("httpx2", "httpcore2", "openai", "dramatiq", "tortoise"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for chatty in ("asyncpg", "httpx2", "httpcore2", "openai", "dramatiq", "tortoise"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
