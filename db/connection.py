@@ -172,24 +172,25 @@ def tortoise_config(url: str, size: int, name: str) -> dict[str, Any]:
     }
 
 
-def heed_cancellation() -> None:
-    """Raises CancelledError in a task that is being cancelled: drivers may turn it into an error of theirs.
+def going_on() -> bool:
+    """True, or CancelledError in a task that is being cancelled: the condition of every endless loop.
 
-    To be called in every loop that goes on after an error.
+    Drivers now and then swallow a cancellation, with an answer or an error of their own.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+    return True
 
 
 async def patiently(work: Callable[[], Awaitable[Answer]], seconds: float = 30.0) -> Answer:
     """Repeats `work` while Postgres is away, for at most `seconds`; `work` must be safe to repeat."""
     async with asyncio.timeout(seconds) as deadline:
-        while True:
+        while going_on():
             try:
                 return await work()
             except AWAY:
-                heed_cancellation()
                 if deadline.expired():
                     raise
                 await asyncio.sleep(0.25)
+    raise AssertionError

@@ -51,7 +51,7 @@ async def bytes_arrived(unit: Unit, media: Row, kind: str) -> None:
 
 
 async def check_bytes(unit: Unit, media_id: UUID) -> None:
-    """Refuses an item whose file was refused: Conflict. (While bytes are on their way, its status says so.)"""
+    """Refuses an item whose file was refused: Conflict. While bytes are on their way, its status says so."""
     refused = "select status = 'FAILED' and latest_run_id is null from media where id = $1"
     if await unit.value(refused, media_id):
         raise Conflict("The item's file was refused. Upload another.", ["mediaId"])

@@ -48,5 +48,5 @@ async def pending(unit: Unit) -> list[str]:
     known = {info.name for info in pkgutil.iter_modules(migrations.__path__)}
     if not await unit.value("select to_regclass('tortoise_migrations') is not null"):
         return sorted(known)
-    done = {row["name"] for row in await unit.rows("select name from tortoise_migrations where app = 'vidura'")}
-    return sorted(known - done)
+    done = await unit.rows("select name from tortoise_migrations where app = 'vidura'")
+    return sorted(known - {row["name"] for row in done})

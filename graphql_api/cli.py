@@ -26,6 +26,7 @@ from schema.root import sdl
 from settings import Settings
 from tasks.broker import KeyBroker
 from tasks.control import Control
+from tasks.media.sandbox import sandbox_layers
 from tasks.pipeline import discover
 from tasks.worker import Tools, Worker
 
@@ -137,6 +138,8 @@ async def _control(settings: Settings, _: argparse.Namespace, stop: asyncio.Even
 async def _worker(settings: Settings, arguments: argparse.Namespace, stop: asyncio.Event) -> None:
     """Only worker-gpu has inference hosts; the others still call providers and small models."""
     queue: str = arguments.queue
+    if not settings.development and not {"landlock", "bubblewrap"} & set(sandbox_layers()):
+        sys.exit("Production opens no media without Landlock (Linux 5.13) or bubblewrap: install one of them.")
     options = Options.of(settings.inference, settings.home / "models")
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened(settings, f"worker-{queue}"))

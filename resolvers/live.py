@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from db.connection import AWAY, Database, heed_cancellation
+from db.connection import AWAY, Database, going_on
 from tasks.bus import ANNOUNCE, channel, encode, unframe
 
 log = logging.getLogger("vidura.hub")
@@ -122,12 +122,11 @@ class Hub:
 
     async def run(self) -> None:
         """Listens until cancelled; while Redis is away the kept tail in Postgres is read instead."""
-        while True:
+        while going_on():
             try:
                 async with Redis.from_url(self._url, socket_connect_timeout=2) as redis:
                     await self._listen(redis)
             except (RedisError, OSError) as error:
-                heed_cancellation()
                 log.warning("live events come from Postgres: Redis is away (%s)", type(error).__name__)
             finally:
                 self._pubsub = None
@@ -139,7 +138,7 @@ class Hub:
             await pubsub.subscribe(ANNOUNCE, *(channel(name) for name in self._topics))
             self._pubsub = pubsub
             await self._catch_up()
-            while True:
+            while going_on():
                 message = await pubsub.get_message(timeout=SILENCE_SECONDS)
                 if message is None:
                     raise ConnectionError("the relay is silent")
@@ -181,7 +180,7 @@ class Hub:
 
     async def _read_tail(self, topic: Topic) -> None:
         try:
-            while True:
+            while going_on():
                 assert topic.last is not None
                 messages, head = await tail(self._database, topic.name, topic.last)
                 for message in messages:

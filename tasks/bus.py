@@ -12,7 +12,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from db.connection import Database, Row, heed_cancellation
+from db.connection import Database, Row, going_on
 from db.outbox import CHANNEL
 
 log = logging.getLogger("vidura.relay")
@@ -100,7 +100,7 @@ class Relay:
         # What was committed while nobody listened comes before anything heard from now on.
         await self._sweep(0.0)
         await self._publish()
-        while True:
+        while going_on():
             try:
                 async with asyncio.timeout(1.0):
                     await self._wake.wait()
@@ -120,7 +120,7 @@ class Relay:
 
     async def _sweep(self, age: float) -> None:
         """Events older than `age` seconds whose notice went to nobody, in the order they were written."""
-        while True:
+        while going_on():
             async with self.database.unit_of_work() as unit:
                 strays = await unit.rows(STRAY, BATCH, age)
             if not strays:
@@ -135,7 +135,7 @@ class Relay:
 
     async def _publish(self) -> None:
         """Publishes everything not yet taken by Redis, waiting for Redis as long as it takes."""
-        while True:
+        while going_on():
             async with self.database.unit_of_work() as unit:
                 rows = await unit.rows(UNPUBLISHED, self._published, BATCH)
             if not rows:
@@ -148,7 +148,7 @@ class Relay:
                 )
 
     async def _send(self, batch: list[tuple[str, bytes]]) -> None:
-        while True:
+        while going_on():
             try:
                 pipe = self.redis.pipeline(transaction=False)
                 for name, data in batch:
@@ -156,7 +156,6 @@ class Relay:
                 await pipe.execute()
                 return
             except (RedisError, OSError) as error:
-                heed_cancellation()
                 log.warning("Redis is away (%s); %d events wait", type(error).__name__, len(batch))
                 await asyncio.sleep(0.25)
 
@@ -174,11 +173,10 @@ class Relay:
 
     async def _announce(self) -> None:
         """Tells hubs every second how far the stream has come, so that silence is never mistaken for rest."""
-        while True:
+        while going_on():
             try:
                 await self.redis.publish(ANNOUNCE, self._head)
             except (RedisError, OSError):
-                heed_cancellation()
                 log.debug("no announcement: Redis is away")
             await asyncio.sleep(1.0)
 

@@ -11,7 +11,7 @@ import redis
 from redis.asyncio import Redis
 
 from db import catalogue, stages
-from db.connection import AWAY, Database
+from db.connection import AWAY, Database, going_on
 from db.errors import ViduraError
 from db.objects import ObjectStore
 from db.runs import READY_CHANNEL
@@ -47,7 +47,7 @@ class Control:
 
     async def run(self) -> None:
         """Until cancelled; a Postgres that goes away only costs the leadership."""
-        while True:
+        while going_on():
             # A task of its own: a task group leaves marks of cancellation on the one it is in.
             stint = asyncio.create_task(self._stint())
             try:
@@ -88,13 +88,13 @@ class Control:
 
     async def _watch(self, connection: asyncpg.Connection) -> None:
         """Leadership ends with the connection that holds the lock."""
-        while True:
+        while going_on():
             await connection.execute("select 1")
             await asyncio.sleep(1.0)
 
     async def _dispatch(self) -> None:
         """Keeps every queue filled with twice its free slots: at once when told, else every second."""
-        while True:
+        while going_on():
             await self._fill()
             try:
                 async with asyncio.timeout(1.0):
@@ -119,7 +119,7 @@ class Control:
 
     async def _sweep(self) -> None:
         """Takes back what dead workers held; found dead twice, since Postgres restarting frees every lock."""
-        while True:
+        while going_on():
             await asyncio.sleep(self.options.sweep_seconds)
             async with self.database.unit_of_work() as unit:
                 found = set(await catalogue.dead_workers(unit))
@@ -133,7 +133,7 @@ class Control:
 
     async def _schedule(self) -> None:
         """What happens by the clock; a job that fails is tried again an hour later."""
-        while True:
+        while going_on():
             for job in JOBS:
                 try:
                     await job(self.database, self.store)

@@ -19,7 +19,7 @@ import asyncpg
 import dramatiq
 
 from db import catalogue, stages
-from db.connection import AWAY, Database, Unit, heed_cancellation, patiently
+from db.connection import AWAY, Database, Unit, going_on, patiently
 from db.errors import ViduraError
 from db.events import AnalysisProgress
 from db.models.fields import uuid7
@@ -41,6 +41,10 @@ log = logging.getLogger("vidura.worker")
 
 PROGRESS_SECONDS = 0.25
 """Watchers are told at most four times a second."""
+
+
+NOTHING_THERE = ("NO_AUDIO", "NO_VIDEO", "NO_SUBTITLES")
+"""Refusals that blame nobody: the file simply has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +122,12 @@ class Worker:
             self.id, self.queue, slots, socket.gethostname(), os.getpid(), secrets.randbits(62)
         )
         definitions = [stage.definition for stage in self.tools.stages.values()]
-        while True:
+        while going_on():
             try:
                 alive = await asyncpg.connect(self.direct_url, timeout=5)
                 try:
                     await alive.execute("select pg_advisory_lock($1)", card.lock)
-                    while True:
+                    while going_on():
                         async with self.tools.database.unit_of_work() as unit:
                             await catalogue.check_in(unit, card, definitions, self.cards())
                         await alive.execute("select 1")
@@ -131,7 +135,6 @@ class Worker:
                 finally:
                     alive.terminate()
             except AWAY as error:
-                heed_cancellation()
                 log.warning("Postgres is away (%s); checking in again", type(error).__name__)
                 await asyncio.sleep(0.3)
             except asyncio.CancelledError:
@@ -184,14 +187,13 @@ class Worker:
 
     async def _beat(self, held: Claim) -> None:
         """Returns when the fence is lost; a Postgres that is away for a while is none of its business."""
-        while True:
+        while going_on():
             await asyncio.sleep(self.options.beat_seconds)
             try:
                 async with self.tools.database.unit_of_work() as unit:
                     if not await stages.beat(unit, held, self.options.lease_seconds):
                         return
             except AWAY:
-                heed_cancellation()
                 log.warning("no beat for %s: Postgres is away", held.name)
 
     async def _perform(self, held: Claim, scratch: Path) -> Outcome:
@@ -281,7 +283,8 @@ def outcome_of(held: Claim, work: "asyncio.Task[Outcome]") -> Outcome | Retry:
     except Refused as error:
         return Outcome("FAILED", error_code=error.code, reason=str(error))
     except MediaRefused as error:
-        return Outcome("FAILED", error_code=error.code, reason=error.reason)
+        status = "SKIPPED" if error.code in NOTHING_THERE else "FAILED"
+        return Outcome(status, error_code=error.code, reason=error.reason)
     except HostGone as error:
         # Calls that only waited beside the one that killed their host are not to blame.
         return (

@@ -76,6 +76,29 @@ def _with_gap(path: Path) -> None:
         out.mux(audio.encode())
 
 
+async def test_a_stream_that_changes_its_rate_midway_is_read_to_its_end(
+    tmp_path: Path, limits: Limits
+) -> None:
+    # MPEG audio has no header of its own: two recordings behind one another are one file.
+    path = tmp_path / "joined.mp3"
+    path.write_bytes(_mp3(tmp_path, 44_100) + _mp3(tmp_path, 22_050))
+
+    found = await run_audio(path, tmp_path / "audio.wav", limits)
+
+    assert found.duration_seconds == pytest.approx(2.0, abs=0.2)
+
+
+def _mp3(folder: Path, rate: int) -> bytes:
+    path = folder / f"{rate}.mp3"
+    tone = (np.sin(2 * np.pi * 440 * np.arange(rate) / rate) * 8000).astype(np.int16)
+    with av.open(str(path), "w", options={"write_xing": "0", "id3v2_version": "0"}) as out:
+        stream = out.add_stream("libmp3lame", rate=rate, layout="mono")
+        block = av.AudioFrame.from_ndarray(tone[None], format="s16", layout="mono")
+        block.sample_rate, block.pts, block.time_base = rate, 0, Fraction(1, rate)
+        out.mux([*stream.encode(block), *stream.encode()])
+    return path.read_bytes()
+
+
 async def test_progress_tells_seconds_of_the_whole(shelf: Path, tmp_path: Path, limits: Limits) -> None:
     steps: list[tuple[int, int | None]] = []
 
