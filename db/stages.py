@@ -187,8 +187,19 @@ async def _ended(unit: Unit, row: Row) -> None:
     await runs.count_down(unit, row["run_id"])
 
 
-async def retry(unit: Unit, held: Claim, reason: str, *, delay: float, counted: bool) -> None:
-    """Gives a stage back to be taken again after `delay` seconds; `counted=False` returns the attempt."""
+async def retry(
+    unit: Unit,
+    held: Claim,
+    reason: str,
+    *,
+    delay: float,
+    counted: bool,
+    costs: Sequence[CostLine] = (),
+) -> None:
+    """Gives a stage back to be taken again after `delay` seconds; `counted=False` returns the attempt.
+
+    What the attempt cost is paid all the same. Raises FenceLost.
+    """
     row = await unit.row(
         """
         update stages set status = 'READY', lease_until = null, dispatched_at = null, reason = $3,
@@ -203,6 +214,7 @@ async def retry(unit: Unit, held: Claim, reason: str, *, delay: float, counted: 
     )
     if row is None:
         raise FenceLost(held.name)
+    await _pay(unit, held, costs)
     await _retried(unit, row, held.attempt)
 
 

@@ -139,7 +139,7 @@ async def _worker(settings: Settings, arguments: argparse.Namespace, stop: async
     """Only worker-gpu has inference hosts; the others still call providers and small models."""
     queue: str = arguments.queue
     if not settings.development and not {"landlock", "bubblewrap"} & set(sandbox_layers()):
-        sys.exit("Production opens no media without Landlock (Linux 5.13) or bubblewrap: install one of them.")
+        sys.exit("Production opens no media without Landlock (Linux 5.13) or bubblewrap: install one.")
     options = Options.of(settings.inference, settings.home / "models")
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened(settings, f"worker-{queue}"))

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from db.models.fields import uuid7
 from db.objects import ObjectStore
 from db.outbox import emit_progress
 from db.runs import FIRST, NewStage, grow
-from db.stages import Claim, FenceLost, Outcome
+from db.stages import Claim, CostLine, FenceLost, Outcome
 from inference.capabilities import EngineBroke, HostGone, Unavailable
 from tasks.broker import ACTOR, KeyBroker
 from tasks.media.sandbox import MediaJobFailed, MediaRefused
@@ -248,7 +248,12 @@ class Worker:
             async with self.tools.database.unit_of_work() as unit:
                 if isinstance(ending, Retry):
                     await stages.retry(
-                        unit, held, ending.reason, delay=ending.delay(held.attempt), counted=ending.counted
+                        unit,
+                        held,
+                        ending.reason,
+                        delay=ending.delay(held.attempt),
+                        counted=ending.counted,
+                        costs=ending.costs,
                     )
                 else:
                     await stages.finish(unit, held, ending)
@@ -268,6 +273,7 @@ class Retry:
 
     reason: str
     counted: bool = True
+    costs: Sequence[CostLine] = ()
 
     def delay(self, attempt: int) -> float:
         """Seconds to wait: doubling, with jitter, at most ten minutes; none where nobody was to blame."""
@@ -298,7 +304,11 @@ def outcome_of(held: Claim, work: "asyncio.Task[Outcome]") -> Outcome | Retry:
         hopeless = error.code in ("TIMEOUT", "MEMORY")
         return _failed(held, error.code, error.reason, again=not hopeless)
     except EngineBroke as error:
-        return _failed(held, "ENGINE", error.reason, again=error.transient)
+        costs = [
+            CostLine(cost.service, f"failed:{cost.unit}", cost.units, cost.unit, cost.amount_micros)
+            for cost in error.costs
+        ]
+        return _failed(held, "ENGINE", error.reason, again=error.transient, costs=costs)
     except ViduraError as error:
         return _failed(held, error.code, error.message, again=True)
     except Exception as error:
@@ -307,10 +317,12 @@ def outcome_of(held: Claim, work: "asyncio.Task[Outcome]") -> Outcome | Retry:
         return _failed(held, "INTERNAL", reason, again=True)
 
 
-def _failed(held: Claim, code: str, reason: str, *, again: bool) -> Outcome | Retry:
+def _failed(
+    held: Claim, code: str, reason: str, *, again: bool, costs: Sequence[CostLine] = ()
+) -> Outcome | Retry:
     if again and held.attempt < held.max_attempts:
-        return Retry(reason)
-    return Outcome("FAILED", error_code=code, reason=reason)
+        return Retry(reason, costs=costs)
+    return Outcome("FAILED", error_code=code, reason=reason, costs=costs)
 
 
 async def shards(
