@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from db.connection import Row, Unit
+from db.errors import InvalidInput
 
 QUEUES = ("media", "gpu", "io")
 """Files that must be decoded; models; everything that mostly waits for others."""
@@ -118,6 +119,15 @@ async def dead_workers(unit: Unit) -> list[UUID]:
 async def forget_workers(unit: Unit, ids: Sequence[UUID]) -> None:
     """Removes the dead from the catalogue."""
     await unit.execute("delete from workers where id = any ($1::uuid[])", ids)
+
+
+async def check_stages(unit: Unit, names: Sequence[str]) -> None:
+    """Refuses stages that no worker has ever brought."""
+    known = [row["name"] for row in await unit.rows("select name from stage_definitions order by name")]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        asked = f"There is no stage {unknown[0]!r}" if unknown else "Name at least one stage"
+        raise InvalidInput(f"{asked}; there are {', '.join(known) or 'none yet'}.", ["stages"])
 
 
 async def models_for(unit: Unit, capability: str, media_kind: str) -> list[Row]:

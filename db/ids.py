@@ -21,9 +21,9 @@ def split(global_id: str) -> tuple[str, UUID]:
         raise NotFound(f"There is nothing with the id {global_id[:80]!r}.") from None
 
 
-def decode(table: str, global_id: str, path: tuple[str, ...] = ()) -> UUID:
+def decode(table: str, global_id: str) -> UUID:
     """The key of a row of `table`; NotFound when the id names another table or nothing."""
     found, key = split(global_id)
     if found != table:
-        raise NotFound(f"There is nothing with the id {global_id[:80]!r} here.", path)
+        raise NotFound(f"There is nothing with the id {global_id[:80]!r} here.")
     return key

@@ -46,8 +46,6 @@ async def bytes_arrived(unit: Unit, media: Row, kind: str) -> None:
     await unit.execute("update media set kind = $2 where id = $1", media["id"], kind)
     about = {"workspace_id": media["workspace_id"], "media_id": media["id"]}
     await emit(unit, MediaUploaded(**about, kind=kind))
-    # No status stands for "here, but not queued": the run that follows in this transaction sets the next.
-    await unit.execute("update media set status = 'CANCELLED' where id = $1", media["id"])
 
 
 async def check_bytes(unit: Unit, media_id: UUID) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from db.catalogue import check_stages
 from db.connection import Row, Unit
-from db.errors import Conflict, InvalidInput, NotFound
+from db.errors import Conflict, NotFound
 from db.events import (
     AnalysisCancelled,
     AnalysisCompleted,
@@ -42,17 +43,20 @@ async def launch(
     stages: Sequence[str] | None = None,
     models: Sequence[str] | None = None,
     correlation_id: str | None = None,
+    arrived: bool = False,
 ) -> UUID:
     """Makes the next run of a media item with its first stage READY; the run's id.
 
-    NotFound for an unknown item, Conflict while its bytes are missing or another run is at work.
+    `arrived`: its bytes have just come in. NotFound for an unknown item, InvalidInput for unknown stages,
+    Conflict while the bytes are missing or another run is at work.
     """
     media = await unit.row("select * from media where id = $1 for no key update", media_id)
     if media is None:
         raise NotFound("There is no such media item.", ["mediaId"])
-    if media["status"] in ("UPLOADING", "QUEUED", "PROCESSING"):
+    if media["status"] in ("QUEUED", "PROCESSING") or (media["status"] == "UPLOADING" and not arrived):
         raise Conflict(f"The item is {media['status']}; wait until that has ended.", ["mediaId"])
-    await _check_names(unit, stages)
+    if stages is not None:
+        await check_stages(unit, stages)
     run = await unit.row(
         """
         insert into runs (workspace_id, media_id, number, wanted_stages, wanted_models, left_n, premium,
@@ -92,18 +96,6 @@ async def launch(
     await wake_dispatcher(unit)
     run_id: UUID = run["id"]
     return run_id
-
-
-async def _check_names(unit: Unit, stages: Sequence[str] | None) -> None:
-    """Stages asked for by name must exist; before any worker has checked in nothing is known yet."""
-    if not stages:
-        return
-    known = {row["name"] for row in await unit.rows("select name from stage_definitions")}
-    unknown = sorted(set(stages) - known)
-    if unknown and known:
-        raise InvalidInput(
-            f"There is no stage {unknown[0]!r}; there are {', '.join(sorted(known))}.", ["stages"]
-        )
 
 
 async def wake_dispatcher(unit: Unit) -> None:

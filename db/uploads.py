@@ -58,15 +58,6 @@ def plan(
     )
 
 
-async def check_stages(unit: Unit, names: Sequence[str]) -> None:
-    """Refuses stages that no worker has ever brought."""
-    known = [row["name"] for row in await unit.rows("select name from stage_definitions order by name")]
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        asked = f"There is no stage {unknown[0]!r}" if unknown else "Name at least one stage"
-        raise InvalidInput(f"{asked}; there are {', '.join(known) or 'none yet'}.", ["stages"])
-
-
 async def create(
     unit: Unit, viewer: Viewer, media_id: UUID, new: NewUpload, *, seconds: float
 ) -> StoredUpload:

@@ -12,6 +12,7 @@ from db import ids
 from db.connection import Viewer
 from db.errors import NotFound
 from db.events import REGISTRY
+from resolvers import checks
 from resolvers.access import login
 from resolvers.compile.reads import Row
 from resolvers.context import Context
@@ -52,7 +53,8 @@ async def pipeline(
 ) -> AsyncIterator[Update]:
     """The whole pipeline of one media item. NotFound for what the viewer may not see."""
     viewer = login(context.viewer)
-    key = ids.decode("media", media_id, ("mediaId",))
+    key = checks.row_id("media", media_id, ("mediaId",))
+    context.reads.reach.add(key)
     state = await _snapshot(context, viewer, key)
     async with context.hub.join(f"media:{key}") as feed:
         cursor, missed = await _resume(context, f"media:{key}", after)

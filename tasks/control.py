@@ -17,7 +17,7 @@ from db.objects import ObjectStore
 from db.runs import READY_CHANNEL
 from tasks.broker import KeyBroker
 from tasks.bus import Relay
-from tasks.jobs import expire_uploads, forget_events
+from tasks.jobs import expire_uploads, forget_answers, forget_events
 
 if TYPE_CHECKING:
     from settings import Tasks
@@ -26,7 +26,7 @@ log = logging.getLogger("vidura.control")
 
 LEADER = 0x5649_4443
 """Advisory lock 'VIDC': its holder leads, the others stand by."""
-JOBS = (expire_uploads.run, forget_events.run)
+JOBS = (expire_uploads.run, forget_answers.run, forget_events.run)
 JOB_SECONDS = 3600.0
 UNCLAIMED_SECONDS = 5.0
 """A key not claimed for this long was lost with its Redis or its worker, and is sent again."""
