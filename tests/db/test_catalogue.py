@@ -46,14 +46,8 @@ async def first_stages(work: Database, runs: list[UUID]) -> set[UUID]:
     return {row["id"] for row in rows}
 
 
-async def empty(work: Database) -> None:
-    """Nothing waits or runs."""
-    async with work.unit_of_work() as unit:
-        await unit.execute("update stages set status = 'CANCELLED' where status in ('READY', 'RUNNING')")
-
-
 async def test_a_queue_is_filled_with_twice_its_slots_and_not_twice_with_the_same(work: Database) -> None:
-    await empty(work)
+    await pipeline.nothing_waits(work)
     await with_worker(work, "media", 2)
     waiting = await first_stages(work, await queued(work, await make.viewer(work), 6))
     async with work.unit_of_work() as unit:
@@ -64,7 +58,7 @@ async def test_a_queue_is_filled_with_twice_its_slots_and_not_twice_with_the_sam
 
 
 async def test_a_workspace_with_much_work_does_not_keep_another_waiting(work: Database) -> None:
-    await empty(work)
+    await pipeline.nothing_waits(work)
     await with_worker(work, "media", 2)
     await queued(work, await make.viewer(work), 8)
     late = await first_stages(work, await queued(work, await make.viewer(work), 1))
@@ -75,7 +69,7 @@ async def test_a_workspace_with_much_work_does_not_keep_another_waiting(work: Da
 
 async def test_premium_work_goes_first(work: Database) -> None:
     """S14."""
-    await empty(work)
+    await pipeline.nothing_waits(work)
     await with_worker(work, "media", 1)
     await queued(work, await make.viewer(work), 3)
     paid = await first_stages(work, await queued(work, await make.viewer(work, tier="pro"), 1))
@@ -84,7 +78,7 @@ async def test_premium_work_goes_first(work: Database) -> None:
 
 
 async def test_without_a_worker_nothing_is_sent_out(work: Database) -> None:
-    await empty(work)
+    await pipeline.nothing_waits(work)
     await with_worker(work, "gpu", 2)
     await queued(work, await make.viewer(work), 1)
     async with work.unit_of_work() as unit:
@@ -92,7 +86,7 @@ async def test_without_a_worker_nothing_is_sent_out(work: Database) -> None:
 
 
 async def test_a_key_that_nobody_claimed_is_picked_anew(work: Database) -> None:
-    await empty(work)
+    await pipeline.nothing_waits(work)
     await with_worker(work, "media", 1)
     waiting = await first_stages(work, await queued(work, await make.viewer(work), 1))
     async with work.unit_of_work() as unit:

@@ -46,3 +46,9 @@ async def status(work: Database, run_id: UUID) -> tuple[str, dict[str, str]]:
         run = await unit.value("select status from runs where id = $1", run_id)
         rows = await unit.rows("select name, status from stages where run_id = $1", run_id)
     return run, {row["name"]: row["status"] for row in rows}
+
+
+async def nothing_waits(work: Database) -> None:
+    """Takes away what other tests have left to be done."""
+    async with work.unit_of_work() as unit:
+        await unit.execute("update stages set status = 'CANCELLED' where status in ('READY', 'RUNNING')")

@@ -39,8 +39,8 @@ def _command(pid: int) -> str:
 
 
 @contextmanager
-def running_system(home: Path, **environment: str) -> Iterator[Running]:
-    """Starts a system in `home` on a free port; on leaving it is stopped and must leave no process behind."""
+def running_system(home: Path, root: Path = ROOT, **environment: str) -> Iterator[Running]:
+    """Starts the system of `root` in `home` on a free port; on leaving nothing of it may run any more."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -49,7 +49,7 @@ def running_system(home: Path, **environment: str) -> Iterator[Running]:
     with (home.parent / f"{home.name}.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "graphql_api.supervise"],
-            cwd=ROOT,
+            cwd=root,
             env={**inherited, **settings, "VIDURA_HOME": str(home), "PORT": str(port)},
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from db import runs
@@ -13,6 +14,11 @@ from inference.capabilities import EngineBroke, HostGone, Unavailable
 from tasks.media.limits import MediaRefused
 from tasks.pipeline import Media, Refused, Result, Run, Skip, Work
 from tests.support import make, pipeline, system
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _alone(work: Database) -> None:
+    await pipeline.nothing_waits(work)
 
 
 async def nothing(work: Work, media: Media) -> Result:
