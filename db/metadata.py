@@ -35,6 +35,8 @@ async def write(
     """Keeps what probing found, and fills the item's kind, place and time where the uploader gave none."""
     names = (*COLUMNS, "recorded_at", "probe")
     values = [*(found[name] for name in COLUMNS), recorded_at, found["raw"]]
+    if kind == "AUDIO":
+        values[COLUMNS.index("rotation")] = None
     # The public id names the file to the outside; it is drawn once and outlives every new run.
     await unit.execute(
         f"""

@@ -59,19 +59,24 @@ class Outcome:
 
 
 async def claim(unit: Unit, stage_id: UUID, worker_id: UUID, lease_seconds: float) -> Claim | None:
-    """Takes a READY stage: attempt and fence go up, a lease begins. None: somebody else has it."""
+    """Takes a READY stage: attempt and fence go up, a lease begins. None: somebody else has it.
+
+    A stage that is this worker's already is taken once more: Postgres broke off before it could say so.
+    """
     # Run before stage, as everywhere: two that lock in one order cannot wait for each other.
     await unit.execute(
         "select from runs where id = (select run_id from stages where id = $1) for no key update", stage_id
     )
     row = await unit.row(
         """
-        update stages s set status = 'RUNNING', attempt = attempt + 1, fence = fence + 1, worker_id = $2,
+        update stages s set status = 'RUNNING', fence = fence + 1, worker_id = $2,
+               attempt = attempt + case s.status when 'READY' then 1 else 0 end,
                lease_until = now() + make_interval(secs => $3), started_at = coalesce(s.started_at, now()),
                done = 0, total = null, reason = null
         from runs r
-        where s.id = $1 and r.id = s.run_id and s.status = 'READY'
-          and (s.not_before is null or s.not_before <= now())
+        where s.id = $1 and r.id = s.run_id and (
+          s.status = 'READY' and (s.not_before is null or s.not_before <= now())
+          or s.status = 'RUNNING' and s.worker_id = $2)
         returning s.*, r.status as run_status, r.number, r.correlation_id
         """,
         stage_id,

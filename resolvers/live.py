@@ -21,6 +21,8 @@ log = logging.getLogger("vidura.hub")
 
 SILENCE_SECONDS = 3.0
 """The relay announces its head every second; longer silence means that the connection is dead."""
+ENDED = 64
+"""How many ended stages a feed remembers, to drop progress that comes late."""
 WAITING = 256
 """Durable events a subscriber may leave unread before it is told to come back later."""
 
@@ -37,9 +39,9 @@ class Message:
     body: dict[str, Any]
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What newer progress replaces: the same stage's."""
-        return self.body["type"], str(self.body["image"].get("stage", {}).get("id"))
+    def stage(self) -> str:
+        """Id of the stage it is about: newer progress of the same stage replaces older."""
+        return str((self.body["image"].get("stage") or {}).get("id"))
 
 
 @dataclass(slots=True, eq=False)
@@ -49,24 +51,32 @@ class Feed:
     last: int | None = None
     _waiting: deque[Message] = field(default_factory=deque)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _ended: deque[str] = field(default_factory=lambda: deque(maxlen=ENDED))
     _slow: bool = False
 
     def start(self, cursor: int) -> None:
-        """Everything up to `cursor` is known already."""
+        """Everything up to `cursor` is known already, and progress until then is of no more use."""
         self.last = cursor
-        self._waiting = deque(m for m in self._waiting if m.seq is None or m.seq > cursor)
+        self._waiting = deque(m for m in self._waiting if m.seq is not None and m.seq > cursor)
 
     def offer(self, message: Message) -> None:
         """Takes a message unless it is old; never waits."""
         if message.seq is None:
+            # What was read from Postgres may have overtaken progress that was on its way.
+            if message.stage in self._ended:
+                return
             for waiting in self._waiting:
-                if waiting.seq is None and waiting.key == message.key:
+                if waiting.seq is None and waiting.stage == message.stage:
                     waiting.body = message.body
                     return
         elif self.last is not None:
             if message.seq <= self.last:
                 return
             self.last = message.seq
+        if message.body["type"] == "stage.finished":
+            self._ended.append(message.stage)
+        elif message.body["type"] == "stage.started" and message.stage in self._ended:
+            self._ended.remove(message.stage)
         self._slow = self._slow or len(self._waiting) >= WAITING
         self._waiting.append(message)
         self._wake.set()
@@ -93,6 +103,7 @@ class Topic:
     feeds: set[Feed] = field(default_factory=set)
     last: int | None = None
     seen: int = 0
+    stale: bool = False
     joined: asyncio.Event = field(default_factory=asyncio.Event)
     filling: asyncio.Task[None] | None = None
 
@@ -146,6 +157,8 @@ class Hub:
 
     def _take(self, message: dict[str, Any]) -> None:
         name = message["channel"].decode().removeprefix("vidura:topic:")
+        if name == ANNOUNCE:
+            self._fill_stale()
         topic = self._topics.get(name)
         if topic is None:
             return
@@ -153,6 +166,12 @@ class Hub:
             topic.joined.set()
         elif message["type"] == "message":
             self._receive(topic, message["data"])
+
+    def _fill_stale(self) -> None:
+        """Once a second, with the relay's announcement: what could not be read when it was missed."""
+        for topic in self._topics.values():
+            if topic.stale:
+                self._fill(topic)
 
     def _receive(self, topic: Topic, data: bytes) -> None:
         seq, prev, body = unframe(data)
@@ -187,8 +206,10 @@ class Hub:
                     topic.deliver(message)
                 topic.last = max(topic.last, head)
                 if topic.seen <= topic.last:
+                    topic.stale = False
                     return
         except AWAY as error:
+            topic.stale = True
             log.warning("the tail of %s waits: Postgres is away (%s)", topic.name, type(error).__name__)
         finally:
             topic.filling = None

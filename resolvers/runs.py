@@ -20,7 +20,7 @@ RUNS_OF_MEDIA = Pages(
     Of("id", "t.media_id = {key}"),
     Order((("t.number", "int4"), ("t.id", "uuid")), descending=True),
 )
-STAGES = Many("stages", Of("id", "t.run_id = {key}"), order="t.created_at, t.name, t.shard")
+STAGES = Many("stages", Of("id", "t.run_id = {key}"), order="t.id")
 
 PROGRESS = """
     case when t.finished_at is not null then 1.0

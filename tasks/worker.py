@@ -3,12 +3,11 @@
 import asyncio
 import logging
 import os
-import random
 import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,17 +19,14 @@ import dramatiq
 
 from db import catalogue, stages
 from db.connection import AWAY, Database, Unit, going_on, patiently
-from db.errors import ViduraError
-from db.events import AnalysisProgress
 from db.models.fields import uuid7
 from db.objects import ObjectStore
-from db.outbox import emit_progress
 from db.runs import FIRST, NewStage, grow
-from db.stages import Claim, CostLine, FenceLost, Outcome
-from inference.capabilities import EngineBroke, HostGone, Unavailable
+from db.stages import Claim, FenceLost, Outcome
 from tasks.broker import ACTOR, KeyBroker
-from tasks.media.sandbox import MediaJobFailed, MediaRefused
-from tasks.pipeline import Media, Refused, Skip, Stage, Work, wanted
+from tasks.outcomes import Retry, outcome_of
+from tasks.pipeline import Media, Stage, Work, wanted
+from tasks.progress import Reporter
 
 if TYPE_CHECKING:
     from inference.calling import Capabilities
@@ -38,13 +34,6 @@ if TYPE_CHECKING:
     from settings import Tasks
 
 log = logging.getLogger("vidura.worker")
-
-PROGRESS_SECONDS = 0.25
-"""Watchers are told at most four times a second."""
-
-
-NOTHING_THERE = ("NO_AUDIO", "NO_VIDEO", "NO_SUBTITLES")
-"""Refusals that blame nobody: the file simply has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +59,7 @@ class Worker:
     scratch: Path
     cards: Callable[[], list[catalogue.Card]]
     id: UUID = field(default_factory=uuid7)
-    _held: set[asyncio.Task[None]] = field(default_factory=set)
+    _held: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
     _stopping: bool = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -94,7 +83,7 @@ class Worker:
                 living.result()
         finally:
             self._stopping = True
-            for task in self._held:
+            for task in self._held.values():
                 task.cancel()
             await asyncio.to_thread(taking.stop, 10_000)
             living.cancel()
@@ -107,12 +96,13 @@ class Worker:
         if self._stopping:
             async with self.tools.database.unit_of_work() as unit:
                 return await catalogue.undispatch(unit, [stage_id])
-        task = asyncio.ensure_future(self.take(stage_id))
-        self._held.add(task)
+        if stage_id in self._held:
+            return
+        task = self._held[stage_id] = asyncio.ensure_future(self.take(stage_id))
         try:
             await asyncio.wait([task])
         finally:
-            self._held.discard(task)
+            del self._held[stage_id]
         if not task.cancelled() and task.exception():
             log.error("stage %s could not be ended", stage_id, exc_info=task.exception())
 
@@ -267,64 +257,6 @@ class Worker:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """The attempt came to nothing but another may succeed; `counted=False` gives the attempt back."""
-
-    reason: str
-    counted: bool = True
-    costs: Sequence[CostLine] = ()
-
-    def delay(self, attempt: int) -> float:
-        """Seconds to wait: doubling, with jitter, at most ten minutes; none where nobody was to blame."""
-        return min(600.0, 2.0**attempt) * random.uniform(0.5, 1.0) if self.counted else 0.2
-
-
-def outcome_of(held: Claim, work: "asyncio.Task[Outcome]") -> Outcome | Retry:
-    """What the end of a stage's function means: done, skipped, failed for good, or to be tried again."""
-    try:
-        return work.result()
-    except (Skip, Unavailable) as error:
-        return Outcome("SKIPPED", reason=str(error))
-    except Refused as error:
-        return Outcome("FAILED", error_code=error.code, reason=str(error))
-    except MediaRefused as error:
-        status = "SKIPPED" if error.code in NOTHING_THERE else "FAILED"
-        return Outcome(status, error_code=error.code, reason=error.reason)
-    except HostGone as error:
-        # Calls that only waited beside the one that killed their host are not to blame.
-        return (
-            _failed(held, "HOST_GONE", error.reason, again=True)
-            if error.running
-            else Retry(error.reason, False)
-        )
-    except AWAY as error:
-        return Retry(f"A part it needs went away ({type(error).__name__}); it is taken again.", counted=False)
-    except MediaJobFailed as error:
-        hopeless = error.code in ("TIMEOUT", "MEMORY")
-        return _failed(held, error.code, error.reason, again=not hopeless)
-    except EngineBroke as error:
-        costs = [
-            CostLine(cost.service, f"failed:{cost.unit}", cost.units, cost.unit, cost.amount_micros)
-            for cost in error.costs
-        ]
-        return _failed(held, "ENGINE", error.reason, again=error.transient, costs=costs)
-    except ViduraError as error:
-        return _failed(held, error.code, error.message, again=True)
-    except Exception as error:
-        log.exception("stage %s broke", held.name)
-        reason = f"Something in it broke ({type(error).__name__}); the worker's log has the details."
-        return _failed(held, "INTERNAL", reason, again=True)
-
-
-def _failed(
-    held: Claim, code: str, reason: str, *, again: bool, costs: Sequence[CostLine] = ()
-) -> Outcome | Retry:
-    if again and held.attempt < held.max_attempts:
-        return Retry(reason, costs=costs)
-    return Outcome("FAILED", error_code=code, reason=reason, costs=costs)
-
-
 async def shards(
     unit: Unit, stage: Stage, kind: str, models: list[str] | None, attempts: int
 ) -> list[NewStage]:
@@ -339,42 +271,3 @@ async def shards(
     return [make(name) for name in names] or [
         make(skipped=f"No model here can {stage.fan_out.replace('_', ' ')} for this kind of media.")
     ]
-
-
-class Reporter:
-    """Tells watchers of progress, at most four times a second; the last word is not held back."""
-
-    def __init__(self, database: Database, held: Claim) -> None:
-        self._database = database
-        self._held = held
-        self._told = 0.0
-        self._last: tuple[int, int | None] = (0, None)
-
-    async def complete(self) -> None:
-        """Says once that all is done, so that every stage that succeeds is seen to move."""
-        done, total = self._last
-        whole = max(1, done) if total is None else total
-        await self.tell(whole, whole)
-
-    async def tell(self, done: int, total: int | None = None, model: str | None = None) -> None:
-        """Progress is worth nothing if it fails the work, so a Postgres that is away is ignored."""
-        now = asyncio.get_running_loop().time()
-        if (now - self._told < PROGRESS_SECONDS and done != total) or (done, total) == self._last:
-            return
-        self._last = (done, total)
-        self._told = now
-        held = self._held
-        event = AnalysisProgress(
-            workspace_id=held.workspace_id,
-            media_id=held.media_id,
-            run_id=held.run_id,
-            stage=held.name,
-            model=model,
-            done=done,
-            total=total,
-        )
-        try:
-            async with self._database.unit_of_work() as unit:
-                await emit_progress(unit, event, held.id, held.fence, done, total)
-        except AWAY:
-            log.debug("progress of %s was not told", held.name)

@@ -49,7 +49,7 @@ async def embed(work: Work, media: Media) -> Result:
         except (Unavailable, Skip) as error:
             reasons.append(str(error))
     if not engines:
-        raise Skip("; ".join(reasons))
+        raise Skip(" ".join(f"{reason.rstrip('.')}." for reason in reasons))
     return Result({"texts": len(texts), "unavailable": reasons}, " + ".join(engines), writes)
 
 

@@ -36,7 +36,7 @@ async def tags(work: Work, media: Media) -> Result:
         except Unavailable as error:
             unavailable.append(error.reason)
     if not engines:
-        raise Skip("; ".join(unavailable) or "There are no words and no pictures to tag.")
+        raise Skip(" ".join(unavailable) or "There are no words and no pictures to tag.")
     return Result(
         {"count": len(found), "unavailable": unavailable},
         engine=" + ".join(engines),

@@ -73,3 +73,11 @@ async def test_costs_of_a_stage_are_added_to_its_run_once(work: Database) -> Non
         await stages.finish(unit, held, Outcome("DONE", costs=[line, line]))
         assert await unit.value("select cost_micros from runs where id = $1", held.run_id) == 700
         assert await unit.value("select count(*) from cost_entries where run_id = $1", held.run_id) == 1
+
+
+async def test_a_claim_whose_answer_was_lost_is_made_again_without_another_attempt(work: Database) -> None:
+    held = await running(work)
+    again = await pipeline.claim(work, held.run_id, "probe")
+    assert again is not None
+    assert (again.attempt, again.fence) == (held.attempt, held.fence + 1)
+    assert await pipeline.claim(work, held.run_id, "probe", uuid7()) is None

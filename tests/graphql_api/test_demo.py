@@ -41,13 +41,16 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sample_video(tmp_path_factory.mktemp("sample") / "harbour.mp4", "--seconds", "8")
 
 
-def start(home: Path, port: int | str, *video: Path, out: int = subprocess.PIPE) -> "subprocess.Popen[str]":
+def start(
+    home: Path, port: int | str, *video: Path, out: int = subprocess.PIPE, **environment: str
+) -> "subprocess.Popen[str]":
     """A demo on the system of `home` and `port`; its output is no terminal unless `out` is one."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     settings = {"VIDURA_HOME": str(home), "PORT": str(port), "WHISPER_FETCH": "false", "TERM": "xterm"}
     return subprocess.Popen(
         [sys.executable, "-m", "graphql_api.demo", *map(str, video)],
         cwd=ROOT,
-        env=os.environ | settings,
+        env=inherited | settings | environment,
         stdin=subprocess.DEVNULL,
         stdout=out,
         stderr=out,
@@ -150,6 +153,20 @@ def test_for_a_file_that_cannot_be_a_video_nothing_is_started(
 
     assert (demo.returncode, err) == (1, sentence.format(path) + "\n")
     assert not (tmp_path / "home").exists()
+
+
+def test_many_parts_and_tokens_that_end_on_the_way_are_no_trouble_and_its_own_system_is_stopped(
+    tmp_path: Path, sample: Path
+) -> None:
+    port = free_port()
+    demo = start(tmp_path / "home", port, sample, UPLOAD_PART_BYTES="4000", ACCESS_TOKEN_SECONDS="1")
+    out, err = demo.communicate(timeout=120)
+
+    assert (demo.returncode, err) == (0, "")
+    assert sample.stat().st_size > 100 * 4000, "one page of links is not enough"
+    assert "mutation Login" in out, "no token ended on the way"
+    assert END.fullmatch(out.splitlines()[-1])
+    socket.create_server(("127.0.0.1", port)).close()
 
 
 def test_a_system_that_cannot_start_is_told_with_its_own_reason(tmp_path: Path) -> None:

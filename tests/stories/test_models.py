@@ -92,7 +92,7 @@ async def test_the_catalogue_tells_which_models_are_loaded(equipped: Running) ->
     loaded: set[str] = set()
     # Workers check in every other second.
     async with asyncio.timeout(30):
-        while not loaded >= {"whisper", "clip", "sentences"}:  # noqa: ASYNC110
+        while not loaded >= {"whisper", "clip", "sentences"}:
             models = (await ada.ask("{ models { name loaded } }"))["models"]
             loaded = {model["name"].split(":")[0] for model in models if model["loaded"]}
             await asyncio.sleep(0.1)
