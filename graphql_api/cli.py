@@ -5,6 +5,7 @@ import asyncio
 import logging
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -91,7 +92,6 @@ async def web(settings: Settings) -> None:
             app,
             host=settings.web.host,
             port=settings.web.port,
-            fd=settings.web.listen_fd,
             lifespan="off",
             loop="uvloop",
             ws="websockets-sansio",
@@ -101,7 +101,9 @@ async def web(settings: Settings) -> None:
             access_log=False,
             timeout_graceful_shutdown=8,
         )
-        await uvicorn.Server(config).serve()
+        # Not as uvicorn's `fd`: it takes that for a Unix socket, and answers then wait 40 ms for Nagle.
+        fd = settings.web.listen_fd
+        await uvicorn.Server(config).serve(None if fd is None else [socket.socket(fileno=fd)])
 
 
 @asynccontextmanager

@@ -183,7 +183,7 @@ class Capabilities:
             reasons |= {cls.name: here for cls in self._hosted if capability in cls.capabilities}
         told = "; ".join(f"{model}: {reason}" for model, reason in reasons.items())
         wanted = f"model '{name}'" if name else "model"
-        return f"no {wanted} for {capability} ({told})" if told else f"no {wanted} for {capability}"
+        return f"No {wanted} for {capability} ({told})." if told else f"No {wanted} for {capability}."
 
 
 async def _run(method: Callable[..., Any], arguments: dict[str, Any]) -> Result:

@@ -63,7 +63,7 @@ class Serving:
             if card.capability == capability and (card.broken or card.available_reason is None)
         ]
         if not able:
-            raise Unavailable(f"no model for {capability}")
+            raise Unavailable(f"No model for {capability}.")
         return min(able, key=lambda pair: pair[0])[1]
 
     def _take(self, message: dict[str, Any], tasks: asyncio.TaskGroup) -> None:

@@ -42,10 +42,10 @@ async def test_when_nothing_can_do_it_every_model_says_why_not(options: Options)
             await capabilities.label_image([picture((1, 2, 3))])
 
     assert transcribe.value.reason == (
-        "no model for transcribe (openai-transcribe: OPENAI_BASE_URL is not set; "
-        "whisper:base: whisper model 'base' is not here and fetching is switched off (WHISPER_FETCH))"
+        "No model for transcribe (openai-transcribe: OPENAI_BASE_URL is not set; "
+        "whisper:base: whisper model 'base' is not here and fetching is switched off (WHISPER_FETCH))."
     )
-    assert label.value.reason == "no model for label_image (clip: VISION_MODEL is not set)"
+    assert label.value.reason == "No model for label_image (clip: VISION_MODEL is not set)."
 
 
 async def test_a_worker_without_a_host_says_so_and_still_does_what_needs_none(options: Options) -> None:
