@@ -1,7 +1,7 @@
 """The catalogue: which workers live, which stages and models they bring, and what to hand them next."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from uuid import UUID
 
 from db.connection import Row, Unit
@@ -69,40 +69,28 @@ async def check_in(
         worker.lock,
         [definition.name for definition in definitions],
     )
-    for definition in definitions:
-        await unit.execute(
-            """
-            insert into stage_definitions (name, queue, after, capabilities, media_kinds)
-            values ($1, $2, $3, $4, $5)
-            on conflict (name) do update set queue = excluded.queue, after = excluded.after,
-              capabilities = excluded.capabilities, media_kinds = excluded.media_kinds, seen_at = now()
-            """,
-            definition.name,
-            definition.queue,
-            definition.after,
-            definition.capabilities,
-            definition.media_kinds,
-        )
-    for card in cards:
-        await unit.execute(
-            """
-            insert into models (name, version, capability, media_kinds, device, loaded, mean_seconds,
-                                unavailable_reason)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
-            on conflict (name, version, capability) do update set media_kinds = excluded.media_kinds,
-              device = excluded.device, loaded = excluded.loaded,
-              mean_seconds = coalesce(excluded.mean_seconds, models.mean_seconds),
-              unavailable_reason = excluded.unavailable_reason, seen_at = now()
-            """,
-            card.name,
-            card.version,
-            card.capability,
-            card.media_kinds,
-            card.device,
-            card.loaded,
-            card.mean_seconds,
-            card.unavailable_reason,
-        )
+    # Sorted, so that workers that check in together never wait for each other in a circle.
+    await unit.connection.executemany(
+        """
+        insert into stage_definitions (name, queue, after, capabilities, media_kinds)
+        values ($1, $2, $3, $4, $5)
+        on conflict (name) do update set queue = excluded.queue, after = excluded.after,
+          capabilities = excluded.capabilities, media_kinds = excluded.media_kinds, seen_at = now()
+        """,
+        sorted(astuple(definition) for definition in definitions),
+    )
+    await unit.connection.executemany(
+        """
+        insert into models (name, version, capability, media_kinds, device, loaded, mean_seconds,
+                            unavailable_reason)
+        values ($1, $2, $3, $4, $5, $6, $7, $8)
+        on conflict (name, version, capability) do update set media_kinds = excluded.media_kinds,
+          device = excluded.device, loaded = excluded.loaded,
+          mean_seconds = coalesce(excluded.mean_seconds, models.mean_seconds),
+          unavailable_reason = excluded.unavailable_reason, seen_at = now()
+        """,
+        sorted((astuple(card) for card in cards), key=lambda card: card[:3]),
+    )
 
 
 async def check_out(unit: Unit, worker_id: UUID) -> None:

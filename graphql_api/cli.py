@@ -133,6 +133,8 @@ async def _control(settings: Settings, _: argparse.Namespace, stop: asyncio.Even
         )
         leading = asyncio.create_task(control.run())
         await asyncio.wait([leading, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        if leading.done():
+            leading.result()
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
 
