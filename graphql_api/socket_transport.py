@@ -21,6 +21,7 @@ from graphql_api.errors import is_away, wire_errors
 from graphql_api.operations import GraphQLRequest, response
 from graphql_api.service import RequestInfo, Service, bearer, request_id
 from resolvers.live import SlowConsumer
+from schema.scalars import write_datetime
 
 log = logging.getLogger("vidura.socket")
 
@@ -134,7 +135,7 @@ class SocketTransport:
             await self._send({"type": "connection_ack"})
         else:
             self._group.create_task(self._expire(expires_at))
-            await self._send({"type": "connection_ack", "payload": {"expiresAt": expires_at.isoformat()}})
+            await self._send({"type": "connection_ack", "payload": {"expiresAt": write_datetime(expires_at)}})
 
     async def _log_in(self, payload: Mapping[str, Any]) -> datetime | None:
         """Sets the viewer from the init payload; the instant their token expires."""
