@@ -52,7 +52,8 @@ async def open_app(settings: "Settings") -> AsyncIterator[Starlette]:
         group.start_soon(hub.run)
         stack.callback(group.cancel_scope.cancel)
         yield Starlette(
-            routes=_routes(settings, database, redis, hub), exception_handlers={HTTPException: _refused}
+            routes=_routes(settings, database, redis, hub),
+            exception_handlers={HTTPException: _refused, Exception: _broken},
         )
 
 
@@ -103,6 +104,12 @@ def _options(settings: "Settings") -> Options:
         part_bytes=settings.objects.part_bytes,
         upload_seconds=settings.objects.upload_seconds,
     )
+
+
+async def _broken(request: Request, _: Exception) -> Response:
+    """A fault of ours outside GraphQL: the server's log has it, the answer does not."""
+    error = {"message": "Something went wrong on our side.", "extensions": {"code": "INTERNAL"}}
+    return JSONResponse({"errors": [error]}, 500)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from graphql_api.health import Health
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """One look at the system as gauges."""
 
