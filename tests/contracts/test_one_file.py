@@ -68,7 +68,7 @@ async def test_a_model_file_and_a_stage_file_work_with_nothing_else_changed(tmp_
         await ada.complete(upload)
         await asyncio.wait_for(ada.watch_to_end(upload.media_id, after="0"), 60)
         seen = await ada.ask(ASK, id=upload.media_id)
-        await ada.http.aclose()
+        await ada.close()
     assert seen["video"]["status"] == "ANALYZED"
     stages = {stage["name"]: stage for stage in seen["video"]["latestRun"]["stages"]}
     assert stages["letters"] == {"name": "letters", "status": "DONE", "engine": "parrot@7"}

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import aclosing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -39,32 +40,28 @@ async def test_a_kill_of_any_one_process_changes_nothing_but_the_time(
     killed: list[int] = []
 
     async def watch() -> None:
-        async for update in client.watch(upload.media_id):
-            updates.append(update)
-            event = update["event"]
-            if (
-                event
-                and event["type"] == "stage.started"
-                and update["stage"]["name"] == "frames"
-                and not killed
-            ):
-                killed.extend(kill(system, victim))
-            if event and event["type"] == "video.processed":
-                return
+        async with aclosing(client.watch(upload.media_id)) as stream:
+            async for update in stream:
+                updates.append(update)
+                event = update["event"] or {"type": None}
+                if event["type"] == "stage.started" and update["stage"]["name"] == "frames" and not killed:
+                    killed.extend(kill(system, victim))
+                if event["type"] == "video.processed":
+                    return
 
     watching = asyncio.create_task(watch())
     began = time.monotonic()
     await client.complete(upload)
     await asyncio.wait_for(watching, RECOVERY_SECONDS + 20)
     print(f"{victim}: the whole job took {time.monotonic() - began:.1f} s")  # noqa: T201
-    await client.http.aclose()
 
     assert killed, "nothing was killed"
     assert updates[-1]["media"]["status"] == "ANALYZED"
     kept = [u["event"] for u in updates if u["event"] and u["event"]["type"] != "analysis.progress"]
     cursors = [int(event["cursor"]) for event in kept]
     assert all(after > before for before, after in pairwise(cursors))
-    everything = await Client(system.url, client.token).watch_to_end(upload.media_id, after="0")
+    everything = await client.watch_to_end(upload.media_id, after="0")
+    await client.close()
     assert [u["event"] for u in everything if u["kind"] == "EVENT"] == kept, "an event was missed"
     ends = [event["stage"] for event in kept if event["type"] == "stage.finished"]
     assert len(ends) == len(set(ends)) == 8, "every stage ends once"

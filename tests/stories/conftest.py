@@ -22,7 +22,7 @@ async def ada(system: Running) -> AsyncIterator[Client]:
     """A new user."""
     client = await Client.registered(system.url)
     yield client
-    await client.http.aclose()
+    await client.close()
 
 
 @pytest_asyncio.fixture
@@ -30,7 +30,7 @@ async def bob(system: Running) -> AsyncIterator[Client]:
     """Another one."""
     client = await Client.registered(system.url)
     yield client
-    await client.http.aclose()
+    await client.close()
 
 
 @pytest.fixture(scope="session")

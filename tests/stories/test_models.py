@@ -58,7 +58,7 @@ async def analysed(system: Running, file: Path) -> dict[str, Any]:
     await ada.complete(upload)
     await asyncio.wait_for(ada.watch_to_end(upload.media_id, after="0"), 90)
     seen = await ada.ask(WHOLE, id=upload.media_id)
-    await ada.http.aclose()
+    await ada.close()
     return seen
 
 
@@ -96,7 +96,7 @@ async def test_the_catalogue_tells_which_models_are_loaded(equipped: Running) ->
             models = (await ada.ask("{ models { name loaded } }"))["models"]
             loaded = {model["name"].split(":")[0] for model in models if model["loaded"]}
             await asyncio.sleep(0.1)
-    await ada.http.aclose()
+    await ada.close()
 
 
 @pytest.mark.parametrize("misbehaviour", ["500", "hang", "rubbish", "lie"])

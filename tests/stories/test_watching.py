@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ subscription($after: String, $types: [String!]) {
 }"""
 
 
-async def stream(client: Client, **variables: Any) -> AsyncIterator[dict[str, Any]]:
+async def stream(client: Client, **variables: Any) -> AsyncGenerator[dict[str, Any], None]:
     """The updates of one subscription."""
     address = client.url.replace("http", "ws", 1) + "/graphql"
     protocol = websockets.Subprotocol("graphql-transport-ws")
@@ -39,16 +40,15 @@ async def stream(client: Client, **variables: Any) -> AsyncIterator[dict[str, An
             yield message["payload"]["data"]["events"]
 
 
-async def until_processed(updates: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
+async def until_processed(updates: AsyncGenerator[dict[str, Any], None]) -> list[dict[str, Any]]:
     """Updates up to the end of an analysis, without heartbeats."""
     seen = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60), aclosing(updates):
         async for update in updates:
             if update["kind"] != "HEARTBEAT":
                 seen.append(update)
             if update["event"] and update["event"]["type"] == "video.processed":
                 break
-    await updates.aclose()  # type: ignore[attr-defined]
     return seen
 
 
@@ -93,7 +93,7 @@ async def test_an_admin_hears_of_everything(system: Running, ada: Client, tmp_pa
     theirs = await bring(ada, media.video(tmp_path))
     seen = await until_processed(updates)
     assert seen[-1]["event"]["mediaId"] == theirs
-    await admin.http.aclose()
+    await admin.close()
 
 
 async def test_nobody_watches_without_a_login(system: Running) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,19 +125,20 @@ class Client:
 
     async def watch(
         self, media_id: str, after: str | None = None, *, resume: bool = True
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """Every update of a pipeline; after a break it goes on behind the last cursor."""
         while True:
             try:
-                async for update in self._updates(media_id, after):
-                    after = update["cursor"]
-                    yield update
+                async with aclosing(self._updates(media_id, after)) as updates:
+                    async for update in updates:
+                        after = update["cursor"]
+                        yield update
             except AWAY:
                 if not resume:
                     raise
             await asyncio.sleep(0.1)
 
-    async def _updates(self, media_id: str, after: str | None) -> AsyncIterator[dict[str, Any]]:
+    async def _updates(self, media_id: str, after: str | None) -> AsyncGenerator[dict[str, Any], None]:
         address = self.url.replace("http", "ws", 1) + "/graphql"
         protocol = websockets.Subprotocol("graphql-transport-ws")
         async with websockets.connect(address, subprotocols=[protocol]) as socket:
@@ -159,12 +161,17 @@ class Client:
 
     async def watch_to_end(self, media_id: str, after: str | None = None) -> list[dict[str, Any]]:
         """All updates up to the one that says that the item is processed."""
-        updates = []
-        async for update in self.watch(media_id, after):
-            updates.append(update)
-            if update["event"] and update["event"]["type"] == "video.processed":
-                break
-        return updates
+        seen = []
+        async with aclosing(self.watch(media_id, after)) as updates:
+            async for update in updates:
+                seen.append(update)
+                if update["event"] and update["event"]["type"] == "video.processed":
+                    break
+        return seen
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self.http.aclose()
 
 
 def unavailable(answer: dict[str, Any]) -> bool:
