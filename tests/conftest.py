@@ -1,5 +1,6 @@
 """What every test may ask for: embedded services for the session, a migrated database, one pool per role."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,12 @@ from db.connection import Database
 from db.embedded import Urls, embedded_services
 from db.migrate import migrate, set_role_password
 from settings import as_role
+
+
+def pytest_configure() -> None:
+    """A shell that starts the tests in the background makes them, and all they start, deaf to these."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
