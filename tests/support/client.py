@@ -91,6 +91,11 @@ class Client:
                     pass
                 await asyncio.sleep(0.1)
 
+    async def stages_for(self, kind: str) -> set[str]:
+        """The stages that an item of this kind goes through."""
+        stages = (await self.ask("{ stages { name mediaKinds } }"))["stages"]
+        return {stage["name"] for stage in stages if kind in stage["mediaKinds"]}
+
     async def create_upload(self, file: Path, content_type: str = "video/mp4", **more: Any) -> Upload:
         """Announces a file."""
         data = file.read_bytes()

@@ -15,16 +15,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_stage_file_declares_the_stage_it_is_named_after() -> None:
-    assert set(discover()) == {
-        "probe",
-        "frames",
-        "audio",
-        "thumbnail",
-        "captions",
-        "describe",
-        "tags",
-        "embed",
-    }
+    files = {path.stem for path in (ROOT / "tasks/stages").glob("*.py")} - {"__init__"}
+    assert set(discover()) == files >= {"probe", "frames", "captions"}
 
 
 def test_every_stage_comes_after_probe() -> None:
