@@ -33,7 +33,11 @@ class Watch:
     """Holds on to processes, so that their end is seen even where a number is given to another."""
 
     def __init__(self, pids: Iterable[int]) -> None:
-        self._handles = {pid: os.pidfd_open(pid) for pid in pids}
+        self._handles: dict[int, int] = {}
+        for pid in pids:
+            # Some end by themselves between being counted and being held.
+            with suppress(ProcessLookupError):
+                self._handles[pid] = os.pidfd_open(pid)
 
     def left(self, seconds: float) -> list[str]:
         """The commands of those that still run after `seconds`; returns as soon as there are none."""
