@@ -195,6 +195,7 @@ async def test_a_kill_of_the_owner_ends_a_session_that_is_hard_at_work(tmp_path:
     assert watch.left(5) == []
     with pytest.raises((OSError, asyncpg.PostgresConnectionError, asyncpg.CrashShutdownError)):
         await work
+    busy.terminate()
 
 
 async def test_a_pid_file_whose_number_belongs_to_another_process_by_now_does_not_matter(
