@@ -14,7 +14,6 @@ class Event:
 
     type: ClassVar[str] = ""
     version: ClassVar[int] = 1
-    ephemeral: ClassVar[bool] = False
 
     workspace_id: UUID
     media_id: UUID
@@ -98,7 +97,6 @@ class AnalysisProgress(Event):
     """How far a stage has come; not kept, the newest wins."""
 
     type = "analysis.progress"
-    ephemeral = True
     stage: Annotated[str, "Name of the stage."]
     model: Annotated[str | None, "The model at work, where there is one."] = None
     done: Annotated[int, "Units done so far."]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
 from db.catalogue import QUEUES, Definition
-from db.connection import Database, Unit
+from db.connection import Database
 from db.objects import ObjectStore
 from db.runs import FIRST
 from db.stages import Claim, CostLine, Write
@@ -119,11 +119,6 @@ class Work:
     def key(self, name: str) -> str:
         """A key of this attempt: which one counts is decided by the row that names it."""
         return f"runs/{self.claim.run_id}/{self.claim.name}/{self.claim.fence}/{name}"
-
-    async def write(self, write: Callable[[Unit], Awaitable[None]]) -> None:
-        """A small transaction of its own while the stage still runs."""
-        async with self.database.unit_of_work() as unit:
-            await write(unit)
 
 
 Run = Callable[[Work, Media], Awaitable[Result]]
