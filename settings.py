@@ -42,7 +42,8 @@ def as_role(url: str, role: str) -> str:
 class Section(BaseSettings):
     """One room's settings: frozen, environment first, then secret files, then defaults."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    # Only aliases: by its own name, `home` would be read from HOME.
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=False)
 
     @classmethod
     def settings_customise_sources(

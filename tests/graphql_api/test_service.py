@@ -24,7 +24,14 @@ def test_every_request_without_an_id_gets_one_of_its_own() -> None:
 
 
 def test_the_options_are_those_of_the_settings() -> None:
-    web = Web(allowed_origins="https://a.test, https://b.test,", max_tokens=7, max_depth=3, max_frame_bytes=9)
+    web = Web.model_validate(
+        {
+            "ALLOWED_ORIGINS": "https://a.test, https://b.test,",
+            "MAX_DOCUMENT_TOKENS": 7,
+            "MAX_DOCUMENT_DEPTH": 3,
+            "MAX_FRAME_BYTES": 9,
+        }
+    )
     options = Options.of(web, development=True)
     assert options.allowed_origins == {"https://a.test", "https://b.test"}
     assert (options.limits.tokens, options.limits.depth, options.max_frame_bytes) == (7, 3, 9)
